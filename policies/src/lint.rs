@@ -181,18 +181,25 @@ impl Snapshot {
         who && on && acts && when && other.path().includes(rule.path())
     }
 
-    /// Returns a remark if a rule speaks of a part of the query at an interface that decides none.
+    /// Returns a remark if a rule speaks of a part of the query that the interface does not decide.
     /// Such a rule is about a path.
     fn undecided(&self, rule: &Rule) -> Option<String> {
         let On::Device(Device::Named(device)) = rule.on() else { return None };
         let interface = self.interface(device, &rule.path().first()?.parse::<Name>().ok()?)?;
         let last = rule.path().texts().last().flatten()?;
         let (key, _) = last.strip_prefix('@')?.split_once('=')?;
-        let is_http = interface.target.protocol() == Protocol::Http;
-        (is_http && operand(&interface.target).is_none()).then(|| {
-            let key = escape(key);
-            format!("{} decides no part of queries: declare operand=query:{key}", interface.name)
-        })
+        if interface.target.protocol() != Protocol::Http {
+            return None;
+        }
+        let (name, escaped) = (&interface.name, escape(key));
+        match operand(&interface.target).map(Operand::key) {
+            None => {
+                Some(format!("{name} decides no part of queries: declare operand=query:{escaped}"))
+            }
+            // A device may read the name in any case.
+            Some(decided) => (!decided.eq_ignore_ascii_case(key))
+                .then(|| format!("{name} decides {decided} of queries, and not {escaped}")),
+        }
     }
 
     /// Returns a remark if a rule denies one unit or table of a Modbus device that may answer under

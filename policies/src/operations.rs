@@ -86,8 +86,7 @@ impl<'a> InterfaceOperations<'a> {
 
     /// Returns what a rule with this path can match for one action.
     pub(crate) fn matched(&self, path: &Pattern, action: Action, effect: Effect) -> Matched {
-        let texts: Vec<Option<&str>> = path.texts().collect();
-        if !self.has(action) || self.never_by(&texts, effect).is_some() {
+        if !self.has(action) || self.never_by(path, effect).is_some() {
             return Matched::Nothing;
         }
         match self.protocol.operand() {
@@ -106,12 +105,21 @@ impl<'a> InterfaceOperations<'a> {
         self.protocol.operand().never(path, self.decided)
     }
 
-    /// Returns why a rule with a path of these segments matches no request.
-    pub(crate) fn never_by(&self, path: &[Option<&str>], effect: Effect) -> Option<String> {
-        match effect {
-            Effect::Deny if self.read => self.protocol.operand().never_read(path, self.decided),
-            Effect::Allow | Effect::Deny => self.never(path),
+    /// Returns why a rule with this path matches no request.
+    pub(crate) fn never_by(&self, path: &Pattern, effect: Effect) -> Option<String> {
+        let (_, open) = path.pieces();
+        let mut texts: Vec<Option<&str>> = path.texts().collect();
+        let never = |texts: &[Option<&str>]| match effect {
+            Effect::Deny if self.read => self.protocol.operand().never_read(texts, self.decided),
+            Effect::Allow | Effect::Deny => self.never(texts),
+        };
+        let ends_there = never(&texts)?;
+        if !open {
+            return Some(ends_there);
         }
+        // Further segments may follow the last one that is written.
+        texts.push(None);
+        never(&texts).map(|_| ends_there)
     }
 
     /// Returns what has the shape of a pattern of what follows the interface's name.

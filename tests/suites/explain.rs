@@ -92,7 +92,9 @@ fn the_narrowest_change_comes_first() {
         (&explained["refusal"], &explained["change"]),
         (
             &json!("conditions"),
-            &json!(format!("ask from 10.0.0.0/8: policy.csv:{inside} allows it only from there"))
+            &json!(format!(
+                "ask from 10.0.0.0/8, such as 10.0.0.1: policy.csv:{inside} allows it only from there"
+            ))
         )
     );
 

@@ -423,7 +423,7 @@ async fn hindsight() {
             "shadowed policy.csv:9 says all of it",
             "never no path of HTTP is decided that has such a segment; write pages/x",
             "operand pages decides no part of queries: declare operand=query:cmd",
-            "never where @cmd=VALUE is decided, no other path ends with @",
+            "operand asks decides cmd of queries, and not command",
             "never no path of CoAP is decided that has such a segment; write lamp/firmware",
             "never where line= is declared, nobody sets the line",
             "alias if the device ignores the unit, or its tables are views of one memory, other \

@@ -1,5 +1,7 @@
 //! What would make the policy permit a refused question.
 
+use std::net::IpAddr;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +40,8 @@ pub enum StepView {
     AskFrom {
         /// The networks.
         networks: String,
+        /// An address of them from which it is permitted. Other rules may deny it from others.
+        address: IpAddr,
     },
     /// Run a command.
     Run {

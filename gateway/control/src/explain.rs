@@ -10,7 +10,7 @@ use crate::gate::Gate;
 use crate::grants::{first_of, grant_view};
 use crate::policy::{opinion_view, question};
 use crate::request::AdminRequest;
-use crate::response::EndpointResult;
+use crate::response::{EndpointResult, wrong};
 
 /// Turns a rule that was compared with a question into its API form.
 fn weighed(rule: Weighed) -> WeighedRule {
@@ -26,7 +26,7 @@ fn step(step: Step) -> StepView {
     match step {
         Step::Wait { until, .. } => StepView::Wait { until },
         Step::Handshake { .. } => StepView::Handshake,
-        Step::AskFrom { networks, .. } => StepView::AskFrom { networks },
+        Step::AskFrom { networks, address, .. } => StepView::AskFrom { networks, address },
         Step::Run { command } => StepView::Run { command },
         Step::AddRule { rule } => StepView::AddRule { rule },
     }
@@ -66,6 +66,11 @@ impl AdminRequest<'_> {
         let check = CheckRequest { subject, action, resource, at, from, attrs };
         let snapshot = self.parts.leases.snapshot();
         let (question, at) = question(check, &snapshot, self.now())?;
+        if until.is_some_and(|until| until <= at) {
+            return Err(wrong(
+                "until: what would end before the question is asked permits nothing.",
+            ));
+        }
         gate.record(None).await?;
         self.with_question_permit(move || Ok(explanation(snapshot.explain(&question, until, at))))
             .await

@@ -46,7 +46,7 @@ pub(crate) fn grant_view(grant: Grant) -> GrantView {
 
 /// Turns what a change opens, closes and narrows into its API form.
 pub(crate) fn changes_view(changes: GrantChanges) -> GrantChangesView {
-    let GrantChanges { opened, closed, narrowed, complete } = changes;
+    let GrantChanges { opened, closed, narrowed, complete, administers: _ } = changes;
     let view = |one: Narrowed| NarrowedView {
         was: grant_view(one.was),
         now: one.now.into_iter().map(grant_view).collect(),

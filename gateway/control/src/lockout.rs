@@ -1,5 +1,7 @@
 //! Refuses changes after which nobody could change the policy any more.
 
+use std::collections::BTreeSet;
+
 use doorward_api::ProblemKind;
 use doorward_model::{Action, Device, Kind, Subject};
 use doorward_policies::Snapshot;
@@ -40,16 +42,19 @@ pub(crate) fn keep_an_administrator(
 }
 
 /// Refuses a change of one subject by which the last user who may change the policy could not do
-/// so any more, at one of these instants.
+/// so any more, now or when the role of some user ends.
 pub(crate) fn keep_the_last_administrator(
     present: &Snapshot,
     next: &Snapshot,
     subject: &Subject,
-    instants: impl Iterator<Item = Timestamp>,
+    now: Timestamp,
 ) -> Result<(), Denied> {
     if subject.kind() != Kind::User {
         return Ok(());
     }
+    let users = next.members().filter(|(subject, _)| subject.kind() == Kind::User);
+    let ends = users.flat_map(|(_, member)| member.roles.iter().filter_map(|role| role.until));
+    let instants: BTreeSet<Timestamp> = ends.filter(|end| now < *end).chain([now]).collect();
     for at in instants {
         if may_change_policy(present, subject, at) {
             keep_an_administrator(next, at, "After this change")?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use doorward_api::ChangePreview;
-use doorward_model::Subject;
+use doorward_model::{Action, Subject};
 use doorward_policies::{GrantChanges, Member, Snapshot};
 
 use crate::gate::{Denied, Gate};
@@ -27,7 +27,8 @@ pub(crate) fn with_member(present: &Snapshot, subject: &Subject, member: Member)
 
 impl AdminRequest<'_> {
     /// Records that a change is only tried, and returns what it would do. `next` is the present
-    /// state with the change.
+    /// state with the change. The answer shows what others may do and have open, so the asker must
+    /// have the right to read both.
     pub(crate) async fn preview(
         &self,
         gate: &mut Gate,
@@ -36,6 +37,9 @@ impl AdminRequest<'_> {
         next: Snapshot,
         warnings: Vec<String>,
     ) -> Result<ChangePreview, Denied> {
+        for part in ["policies", "sessions"] {
+            gate.ask(Action::Read, part, self.now()).await?;
+        }
         gate.record(Some(&format!("preview: {detail}"))).await?;
         let (leases, now, own) = (self.parts.leases.clone(), self.now(), self.id);
         self.with_question_permit(move || {

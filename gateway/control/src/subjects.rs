@@ -288,10 +288,7 @@ impl AdminRequest<'_> {
         }
         let next = with_member(&present, &subject, changes.applied_to(&seen));
         if !manner.force_lockout {
-            let ends = changes.grant.iter().filter_map(|(_, until)| *until);
-            let (now, ends) = (self.now(), ends.filter(|until| *until > self.now()));
-            let instants = ends.chain([now]);
-            keep_the_last_administrator(&present, &next, &subject, instants)?;
+            keep_the_last_administrator(&present, &next, &subject, self.now())?;
         }
         let detail = changes.to_string();
         if manner.dry_run {
@@ -399,8 +396,7 @@ impl AdminRequest<'_> {
             gate.ask(Action::Delete, &part, self.now()).await?;
         }
         if !manner.force_lockout {
-            let now = [self.now()].into_iter();
-            keep_the_last_administrator(&present, &next, &subject, now)?;
+            keep_the_last_administrator(&present, &next, &subject, self.now())?;
         }
         if manner.dry_run {
             let preview = self.preview(gate, "remove", present, next, vec![]).await?;

@@ -123,8 +123,8 @@ fn without_identity(error: Error) -> CommandFailure {
     let none = matches!(error, Error::NoIdentity(_));
     let failure = CommandFailure::from(error);
     if none {
-        let next = "the owner of a new gateway runs `doorward claim CODE`, with the code that the \
-                    gateway printed when it started";
+        let next = "enrol first, with the code that the administrator gave you; the owner of a new \
+                    gateway runs `doorward claim CODE`, with the code that it printed";
         failure.with_next(next.to_owned())
     } else {
         failure

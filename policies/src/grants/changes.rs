@@ -27,6 +27,8 @@ pub struct GrantChanges {
     pub narrowed: Listed<Narrowed>,
     /// Whether the grants of every subject were compared. Of very many, only the first are.
     pub complete: bool,
+    /// Whether one of `opened` is a grant over the gateway itself.
+    pub administers: bool,
 }
 
 /// A grant of which a change leaves a part.
@@ -79,6 +81,7 @@ impl GrantChanges {
             closed: Listed::none(),
             narrowed: Listed::none(),
             complete: true,
+            administers: false,
         }
     }
 
@@ -129,6 +132,7 @@ impl GrantChanges {
         };
         for new in come {
             if !was.iter().any(|former| includes(former, new)) {
+                self.administers |= new.interface == "gateway";
                 self.opened.add(|| new.clone());
             }
         }

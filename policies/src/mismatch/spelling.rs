@@ -98,8 +98,7 @@ fn of_path(
         return ("nothing there has such a path".to_owned(), None);
     };
     let path = Written { name: name.to_string(), operand, open };
-    if let Some(why) = operations.never_by(&rule.path().texts().collect::<Vec<_>>(), rule.effect())
-    {
+    if let Some(why) = operations.never_by(rule.path(), rule.effect()) {
         let respelt = match operations.protocol().operand() {
             OperandForm::HttpPath => return (why, path.respelt()),
             OperandForm::Nothing

@@ -103,7 +103,9 @@ fn what_rules_match_at_an_http_interface() {
             ("web//a", "get", N, Y),
             ("web/../a", "get", N, N),
             ("web/a%2Fb", "get", N, N),
-            ("web/a/@other=1", "get", N, N),
+            ("web/a/@other=1", "get", N, Y),
+            ("web/a/@other/**", "get", Y, Y),
+            ("web/a/@item=x%2Fy", "get", N, Y),
         ],
     );
 }

@@ -208,7 +208,7 @@ impl Attempt {
             self.question.context(self.now, self.snapshot.resolve(&self.question).evidence());
         if let Some((networks, address)) = when.other_source(&context) {
             next.question.circumstances.source = Some(address);
-            next.steps.push(Step::AskFrom { networks, line });
+            next.steps.push(Step::AskFrom { networks, address, line });
         }
         if when.other_handshake(&context) {
             let known = self.question.circumstances.proven.is_some();

@@ -30,6 +30,8 @@ pub struct Remedy {
     pub opens_more: bool,
     /// Whether `opens` has been compared for all subjects. Of very many, only the first are.
     pub complete: bool,
+    /// Whether the steps open something of the gateway itself.
+    pub administers: bool,
     /// Whether the question is permitted after the steps. Otherwise, ask again after them.
     pub enough: bool,
 }
@@ -45,7 +47,8 @@ impl Remedy {
         }
         if self.opens_more {
             let more = if self.complete { "" } else { " or more" };
-            text.push_str(&format!(" (it opens {}{more})", grants(self.opens.count)));
+            let gateway = if self.administers { ", also over the gateway itself" } else { "" };
+            text.push_str(&format!(" (it opens {}{more}{gateway})", grants(self.opens.count)));
         }
         if !self.enough {
             text.push_str(", then ask again");
@@ -140,9 +143,9 @@ impl Snapshot {
                 && grant.action == question.action
                 && asked.as_ref() == Some(grant.path())
         };
-        let opens = changes.opened;
+        let GrantChanges { opened: opens, complete, administers, .. } = changes;
         let opens_more = opens.count > 1 || !opens.first.iter().all(same);
-        Remedy { fact, steps, opens, opens_more, complete: changes.complete, enough }
+        Remedy { fact, steps, opens, opens_more, complete, administers, enough }
     }
 }
 
@@ -155,6 +158,6 @@ impl Remedy {
     /// Returns whether the steps give no rights over the gateway itself, unless exactly these were
     /// asked for. A role that may administer is never proposed for the sake of one interface.
     fn is_no_rank(&self) -> bool {
-        !self.opens_more || self.opens.first.iter().all(|grant| grant.interface != "gateway")
+        !self.opens_more || self.complete && !self.administers
     }
 }

@@ -1,6 +1,7 @@
 //! One step of a remedy.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -27,6 +28,8 @@ pub enum Step {
     AskFrom {
         /// The networks, as the rule writes them.
         networks: String,
+        /// An address of them from which it is permitted. Other rules may deny it from others.
+        address: IpAddr,
         /// The line of `policy.csv` that asks for them.
         line: usize,
     },
@@ -62,9 +65,11 @@ impl fmt::Display for Step {
                 "say how old the last full handshake is, by --attr auth-age=TIME: \
                  policy.csv:{line} asks for it"
             ),
-            Self::AskFrom { networks, line } => {
-                write!(f, "ask from {networks}: policy.csv:{line} allows it only from there")
-            }
+            Self::AskFrom { networks, address, line } => write!(
+                f,
+                "ask from {networks}, such as {address}: policy.csv:{line} allows it only from \
+                 there"
+            ),
             Self::Run { command } => f.write_str(command),
             Self::AddRule { rule } => write!(f, "add to policy.csv: {rule}"),
         }

@@ -26,9 +26,9 @@ impl SourceNetworks {
 }
 
 impl SourceNetworks {
-    /// Yields an address of each network.
+    /// Yields a host of each network.
     pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        self.0.iter().map(IpNet::addr)
+        self.0.iter().filter_map(|network| network.hosts().next())
     }
 }
 

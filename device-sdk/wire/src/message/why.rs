@@ -90,6 +90,8 @@ impl fmt::Display for Why {
             Self::Ended => "the identity is no longer valid, or an administrator ended the session",
             Self::Idle => "nothing was transferred for too long",
             Self::Broken => "the interface broke off",
+            // A stream that is dropped ends with this code.
+            Self::Other(0) => "the other end cut it and gave no reason",
             Self::Other(code) => return write!(f, "reason {code}"),
         })
     }

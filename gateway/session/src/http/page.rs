@@ -25,12 +25,16 @@ impl RefusalForm {
         let (mut page, mut document) = (0.0_f32, 0.0_f32);
         let values = fields.get_all(ACCEPT).into_iter().filter_map(|value| value.to_str().ok());
         for range in values.flat_map(|value| value.split(',')) {
+            let range = range.to_ascii_lowercase();
             let mut parts = range.split(';').map(str::trim);
-            let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
-            let weight = parts.find_map(|part| part.strip_prefix("q="));
-            // What is no weight is none.
-            let weight = weight.map_or(1.0, |weight| weight.parse().unwrap_or_default());
-            match kind.as_str() {
+            let kind = parts.next().unwrap_or_default();
+            let weight =
+                parts.filter_map(|part| part.split_once('=')).find_map(|(name, weight)| {
+                    // What is no weight is none.
+                    (name.trim() == "q").then(|| weight.trim().parse().unwrap_or_default())
+                });
+            let weight: f32 = weight.map_or(1.0, |weight: f32| weight.clamp(0.0, 1.0));
+            match kind {
                 "text/html" => page = weight,
                 "application/problem+json" | "application/json" => document = document.max(weight),
                 _ => {}
@@ -110,6 +114,9 @@ mod tests {
             ("application/json", RefusalForm::Document),
             ("text/html;q=0", RefusalForm::Document),
             ("text/html;q=x", RefusalForm::Document),
+            ("text/html;Q=0", RefusalForm::Document),
+            ("text/html; q = 0", RefusalForm::Document),
+            ("text/html;q=NaN", RefusalForm::Document),
             ("application/json, text/html;q=0.9", RefusalForm::Document),
             (browser, RefusalForm::Page),
             ("TEXT/HTML; charset=utf-8; q=0.5", RefusalForm::Page),

@@ -86,17 +86,20 @@ pub(super) fn never(pattern: &[Option<&str>], operand: Option<&Operand>) -> Opti
 
 /// Returns why a pattern matches no reading of an HTTP path that is decided.
 pub(super) fn never_read(pattern: &[Option<&str>], operand: Option<&Operand>) -> Option<String> {
-    // These are refused in every spelling, and no reading brings them back.
+    let part = operand.map(|operand| format!("@{}=", operand.key()));
+    let is_part = |text: &str| {
+        let part = part.as_deref().unwrap_or_default();
+        let begins = text.get(..part.len()).is_some_and(|first| first.eq_ignore_ascii_case(part));
+        !part.is_empty() && begins
+    };
+    // These are refused in every spelling of a path, and no reading brings them back.
     let refused = |c: char| c.is_control() || c == '\\' || c == '/';
     let never = |text: &str| text == "." || text == ".." || text.contains(refused);
-    if pattern.iter().skip(1).flatten().any(|text| never(text)) {
-        return Some("no path of HTTP is decided that has such a segment".to_owned());
-    }
-    let part = format!("@{}=", operand?.key());
-    let last = pattern.last().copied().flatten()?;
-    let is_part = last.get(..part.len()).is_some_and(|first| first.eq_ignore_ascii_case(&part));
-    (last.starts_with('@') && !is_part)
-        .then(|| format!("where {part}VALUE is decided, no other path ends with @"))
+    let found = pattern.iter().enumerate().skip(1).any(|(at, text)| {
+        // The value of a decided part may have any characters.
+        text.is_some_and(|text| never(text) && !(at + 1 == pattern.len() && is_part(text)))
+    });
+    found.then(|| "no path of HTTP is decided that has such a segment".to_owned())
 }
 
 #[cfg(test)]
@@ -120,6 +123,8 @@ mod tests {
         // A rule that denies meets readings.
         let never = |last| never_read(&[Some("shop"), Some(last)], item).is_some();
         assert!(!never("a b") && !never("@ITEM=1") && !never("a"));
-        assert!(never("a/b") && never("..") && never("@x=1"));
+        // `/shop/@x=1/` may be read without its last slash, and a value may have slashes.
+        assert!(!never("@x=1") && !never("@item=a/b") && !never("@Item=a\\b"));
+        assert!(never("a/b") && never("..") && never("@x=a/b"));
     }
 }
