@@ -12,10 +12,10 @@ use crate::answer::Judges;
 use crate::bundle::{Bundle, BundleText};
 use crate::cache::Cache;
 use crate::generate::Questions;
-use crate::membership::Membership;
+use crate::membership::{Member, Membership};
 use crate::request::Request;
 use crate::shape::Shape;
-use crate::snapshot::{Certificate, Interface, Member, Snapshot};
+use crate::snapshot::{Certificate, Interface, Snapshot};
 
 /// Decisions for benchmarks: a state with people and devices for the rules of a bundle, and their
 /// requests. It measures no time; its caller does.

@@ -160,8 +160,8 @@ mod tests {
 
     use super::*;
     use crate::bundle::BundleText;
+    use crate::membership::Member;
     use crate::question::Question;
-    use crate::snapshot::Member;
 
     fn text(policy: &str) -> BundleText {
         BundleText { policy: policy.to_owned(), tests: String::new(), ..BundleText::default() }

@@ -6,7 +6,8 @@ use doorward_model::{CertificateId, InterfaceId, Revision, SubjectId};
 use jiff::Timestamp;
 
 use crate::bundle::{Bundle, BundleText};
-use crate::snapshot::{Certificate, Interface, Member, Snapshot};
+use crate::membership::Member;
+use crate::snapshot::{Certificate, Interface, Snapshot};
 
 /// Returns the instant of the tests.
 pub(crate) fn now() -> Timestamp {

@@ -76,7 +76,7 @@ pub use grants::{Exclusion, Grant, GrantChanges, Narrowed, Review, ReviewError, 
 pub use lines::RuleLines;
 pub use lint::Finding;
 pub use listed::Listed;
-pub use membership::Membership;
+pub use membership::{Member, Membership};
 pub use mismatch::Mismatches;
 pub use pattern::{Pattern, PatternError};
 pub use preview::Preview;
@@ -93,7 +93,7 @@ pub use rule::{Acts, BundleError, BundleErrors, Effect, On, Reason, Rule, TestEr
 pub use rule_use::RuleUse;
 pub use sets::{SetBench, SetShape};
 pub use shape::Shape;
-pub use snapshot::{Certificate, Interface, Member, Snapshot};
+pub use snapshot::{Certificate, Interface, Snapshot};
 pub use supposed::Supposed;
 pub use trial::Failing;
 pub use weigh::Weighed;

@@ -1,8 +1,9 @@
-//! Memberships in roles and groups, and the numbers of all roles and groups that they lead to.
+//! Subjects and their memberships in roles and groups, and the numbers of all roles and groups that
+//! they lead to.
 
 use std::borrow::Cow;
 
-use doorward_model::{Group, Kind, Role};
+use doorward_model::{Group, Kind, Role, SubjectId};
 use jiff::Timestamp;
 
 use crate::bundle::Bundle;
@@ -14,6 +15,19 @@ pub struct Membership<T> {
     pub of: T,
     /// The first instant at which it no longer counts; `None` if it does not end by itself.
     pub until: Option<Timestamp>,
+}
+
+/// A subject in a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The immutable number of its name.
+    pub id: SubjectId,
+    /// Whether it may act and, if it is a device, be acted on.
+    pub enabled: bool,
+    /// Its direct roles.
+    pub roles: Vec<Membership<Role>>,
+    /// Its direct groups, if it is a device.
+    pub groups: Vec<Membership<Group>>,
 }
 
 /// Returns `these` with the built-in membership.

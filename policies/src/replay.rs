@@ -198,7 +198,7 @@ mod tests {
 
     use super::*;
     use crate::bundle::{Bundle, BundleText};
-    use crate::snapshot::Member;
+    use crate::membership::Member;
 
     #[test]
     fn what_hangs_on_an_unknown_age_is_neither_the_same_nor_different() {

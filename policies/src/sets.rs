@@ -8,8 +8,9 @@ use jiff::Timestamp;
 
 use crate::bundle::{Bundle, BundleText};
 use crate::decision::Opinion;
+use crate::membership::Member;
 use crate::question::Question;
-use crate::snapshot::{Interface, Member, Snapshot};
+use crate::snapshot::{Interface, Snapshot};
 
 /// How the deny rules of a made-up bundle relate to the questions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

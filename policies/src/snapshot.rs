@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use crate::bundle::Bundle;
 use crate::membership::{
-    Membership, ResolvedMemberships, built_in_group, built_in_role, with_built_in,
+    Member, ResolvedMemberships, built_in_group, built_in_role, with_built_in,
 };
 use crate::question::{Circumstances, Question};
 use crate::shared::SharedMap;
@@ -68,19 +68,6 @@ impl PartialEq for Snapshot {
             && self.certificates == other.certificates
             && self.suspended.difference(&self.held).eq(other.suspended.difference(&other.held))
     }
-}
-
-/// A subject in a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
-    /// The immutable number of its name.
-    pub id: SubjectId,
-    /// Whether it may act and, if it is a device, be acted on.
-    pub enabled: bool,
-    /// Its direct roles.
-    pub roles: Vec<Membership<Role>>,
-    /// Its direct groups, if it is a device.
-    pub groups: Vec<Membership<Group>>,
 }
 
 /// A subject, with its memberships resolved under the bundle in force.
@@ -254,6 +241,13 @@ impl Snapshot {
             }
         }
         self.changed()
+    }
+
+    /// Returns the state in which a subject is like `member`. What a device has reported stays.
+    #[must_use]
+    pub fn with_changed_member(self, subject: &Subject, member: Member) -> Self {
+        let posture = self.posture(subject).map(|posture| (**posture).clone());
+        self.with_member(subject.clone(), Some(member)).with_posture(subject, posture)
     }
 
     /// Returns the state with what a present device has last reported about itself.

@@ -5,10 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use crate::bundle::{Bundle, BundleText};
-use crate::membership::Membership;
+use crate::membership::{Member, Membership};
 use crate::question::Question;
 use crate::rule::Rule;
-use crate::snapshot::{Interface, Member, Snapshot};
+use crate::snapshot::{Interface, Snapshot};
 
 pub(super) fn now() -> Timestamp {
     "2027-01-04T12:00:00Z".parse().unwrap()

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use doorward_api::ProblemKind;
 use doorward_model::{Action, Device, Kind, Subject};
-use doorward_policies::Snapshot;
+use doorward_policies::{Member, Snapshot};
 use doorward_session::Problem;
 use jiff::Timestamp;
 
@@ -42,7 +42,7 @@ pub(crate) fn keep_an_administrator(
 }
 
 /// Refuses a change of one subject by which the last user who may change the policy could not do
-/// so any more, now or when the role of some user ends.
+/// so any more, now or when a role of this user, or of another who may now, ends.
 pub(crate) fn keep_the_last_administrator(
     present: &Snapshot,
     next: &Snapshot,
@@ -52,8 +52,15 @@ pub(crate) fn keep_the_last_administrator(
     if subject.kind() != Kind::User {
         return Ok(());
     }
-    let users = next.members().filter(|(subject, _)| subject.kind() == Kind::User);
-    let ends = users.flat_map(|(_, member)| member.roles.iter().filter_map(|role| role.until));
+    // Ends of roles that give no such right do not matter, and there may be very many.
+    let matters = |one: &Subject, member: &Member| {
+        let ends = member.roles.iter().any(|role| role.until.is_some_and(|end| now < end));
+        ends && (one == subject || may_change_policy(next, one, now))
+    };
+    let administrators =
+        next.members().filter(|(one, member)| one.kind() == Kind::User && matters(one, member));
+    let ends =
+        administrators.flat_map(|(_, member)| member.roles.iter().filter_map(|role| role.until));
     let instants: BTreeSet<Timestamp> = ends.filter(|end| now < *end).chain([now]).collect();
     for at in instants {
         if may_change_policy(present, subject, at) {

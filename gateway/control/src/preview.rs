@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use doorward_api::ChangePreview;
-use doorward_model::{Action, Subject};
-use doorward_policies::{GrantChanges, Member, Snapshot};
+use doorward_model::Action;
+use doorward_policies::{GrantChanges, Snapshot};
 
 use crate::gate::{Denied, Gate};
 use crate::grants::changes_view;
@@ -17,12 +17,6 @@ pub(crate) struct Manner {
     pub(crate) dry_run: bool,
     /// The change may leave nobody who can change the policy.
     pub(crate) force_lockout: bool,
-}
-
-/// Returns the state in which a subject is like `member`.
-pub(crate) fn with_member(present: &Snapshot, subject: &Subject, member: Member) -> Snapshot {
-    let posture = present.posture(subject).map(|posture| (**posture).clone());
-    present.clone().with_member(subject.clone(), Some(member)).with_posture(subject, posture)
 }
 
 impl AdminRequest<'_> {

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use crate::codes::DEFAULT_LIFE;
 use crate::gate::{Denied, Gate, failed};
 use crate::lockout::keep_the_last_administrator;
-use crate::preview::{Manner, with_member};
+use crate::preview::Manner;
 use crate::request::AdminRequest;
 use crate::response::{actor, changed, denied, refused, wrong};
 
@@ -223,7 +223,7 @@ impl AdminRequest<'_> {
             warnings.extend(still_off_warning(&subject, enabled));
             let (id, roles, groups) = (SubjectId(0), vec![], vec![]);
             let new = given.applied_to(&Member { id, enabled, roles, groups });
-            let next = with_member(&present, &subject, new);
+            let next = Snapshot::clone(&present).with_changed_member(&subject, new);
             let preview = self.preview(gate, &detail, present, next, warnings).await?;
             return Ok(ChangeAnswer::Previewed(preview));
         }
@@ -286,7 +286,8 @@ impl AdminRequest<'_> {
             let action = if on { Action::Create } else { Action::Delete };
             self.ask_for_its_roles(gate, action, &seen).await?;
         }
-        let next = with_member(&present, &subject, changes.applied_to(&seen));
+        let next =
+            Snapshot::clone(&present).with_changed_member(&subject, changes.applied_to(&seen));
         if !manner.force_lockout {
             keep_the_last_administrator(&present, &next, &subject, self.now())?;
         }

@@ -8,8 +8,8 @@ use super::*;
 use crate::bundle::{Bundle, BundleText};
 use crate::cache::Cache;
 use crate::fixture::{self, certificate, now};
+use crate::membership::Member;
 use crate::question::Evidence;
-use crate::snapshot::Member;
 use crate::supposed::Supposed;
 
 const POLICY: &str = "p, user/alice, plc, *, connect, , allow\n\

@@ -8,11 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::step::Step;
 use crate::bundle::{Bundle, BundleText};
 use crate::decision::Refusal;
-use crate::membership::{Membership, built_in_role};
+use crate::membership::{Member, Membership, built_in_role};
 use crate::pattern::{Pattern, PatternPiece};
 use crate::question::Question;
 use crate::rule::Rule;
-use crate::snapshot::{Member, Snapshot};
+use crate::snapshot::Snapshot;
 
 /// How many changes of the answer a search for a later permit looks at.
 const AHEAD: usize = 64;
@@ -115,11 +115,8 @@ impl Attempt {
         }
     }
 
-    /// Gives a subject other memberships. What a device has reported stays.
     fn change(&mut self, subject: &Subject, member: Member) {
-        let posture = self.snapshot.posture(subject).map(|posture| (**posture).clone());
-        let changed = self.snapshot.clone().with_member(subject.clone(), Some(member));
-        self.snapshot = changed.with_posture(subject, posture);
+        self.snapshot = self.snapshot.clone().with_changed_member(subject, member);
     }
 
     fn enable_interface(&mut self) {
@@ -140,9 +137,6 @@ impl Attempt {
         let until = until.or_else(|| whole_minute(self.now.saturating_add(RENEWED).ok()?));
         let mut renewed = Vec::new();
         let subject = &self.question.subject;
-        let option = |until: Option<Timestamp>| {
-            until.map_or_else(String::new, |until| format!(" --until {until}"))
-        };
         if let Some(member) = self.snapshot.member(subject) {
             for (at, ended) in ended(&member.roles, self.now) {
                 let mut next = self.clone();
@@ -152,7 +146,7 @@ impl Attempt {
                 }
                 next.change(subject, member);
                 let (kind, name) = (subject.kind(), subject.name());
-                let (role, until) = (ended.of.name(), option(until));
+                let (role, until) = (ended.of.name(), until_option(until));
                 next.fact = Some(format!("{} ended at {}", ended.of, end(ended)));
                 let command = format!("doorward {kind} set {name} --role {role}{until}");
                 next.steps.push(Step::run(command));
@@ -170,7 +164,7 @@ impl Attempt {
                 }
                 next.change(&device, member);
                 next.for_others = true;
-                let (group, until) = (ended.of.name(), option(until));
+                let (group, until) = (ended.of.name(), until_option(until));
                 next.fact = Some(format!("{name} was in {} until {}", ended.of, end(ended)));
                 let command = format!("doorward device set {name} --group {group}{until}");
                 next.steps.push(Step::run(command));
@@ -258,7 +252,7 @@ impl Attempt {
         member.roles.push(Membership { of: role.clone(), until });
         next.change(subject, member);
         let (kind, name, role) = (subject.kind(), subject.name(), role.name());
-        let until = until.map_or_else(String::new, |until| format!(" --until {until}"));
+        let until = until_option(until);
         let command = format!("doorward {kind} set {name} --role {role}{until}");
         next.steps.push(Step::run(command));
         Some(next)
@@ -272,6 +266,11 @@ fn ended<T>(
 ) -> impl Iterator<Item = (usize, &Membership<T>)> {
     let over = move |one: &Membership<T>| one.until.is_some_and(|until| until <= now);
     all.iter().enumerate().filter(move |(_, one)| over(one))
+}
+
+/// Returns the option of a command by which a membership ends.
+fn until_option(until: Option<Timestamp>) -> String {
+    until.map_or_else(String::new, |until| format!(" --until {until}"))
 }
 
 fn end<T>(of: &Membership<T>) -> String {

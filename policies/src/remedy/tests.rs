@@ -8,9 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::bundle::{Bundle, BundleText};
-use crate::membership::Membership;
+use crate::membership::{Member, Membership};
 use crate::question::Circumstances;
-use crate::snapshot::Member;
 use crate::worlds::{is_asked, now, world, worlds};
 
 const SUBJECTS: [&str; 4] = ["user/emil", "user/nora", "user/otto", "device/cam"];

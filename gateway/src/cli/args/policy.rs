@@ -55,7 +55,8 @@ Examples:\n\
     Explain {
         #[command(flatten)]
         question: PolicyQuestion,
-        /// When a rule or membership that would allow it is to end (default: it does not)
+        /// When a rule or role that would allow it is to end (default: it does not, but a role that
+        /// has ended is proposed for two hours)
         #[arg(long, value_name = "TIME", value_parser = instant)]
         until: Option<Timestamp>,
     },
